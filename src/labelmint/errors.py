@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-__all__ = ["InputError", "line_of_system", "named", "nearest"]
+__all__ = ["InputError", "line_of_system", "named", "nearest", "printable"]
 
 T = TypeVar("T")
 
@@ -35,6 +35,11 @@ class InputError(ValueError):
     """Bad input from outside: a file, an option, a value. The message is one line fit for the person who gave
     it.
     """
+
+
+def printable(text: str) -> str:
+    """Text with a space for each control character: names come from users' files, and a terminal would obey them."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)
 
 
 def nearest(name: str, known: Iterable[str], likeness: float = 0.3) -> str | None:

@@ -79,7 +79,7 @@ def test_no_name_in_a_file_moves_the_cursor_of_a_terminal() -> None:
     found = inspect(data)
     assert found.classes[1].name == name  # programs have it as it is
     text = str(found)
-    assert text.startswith("set [2J: format") and "cell [31m 2J " in text
+    assert text.startswith("set [2J: format") and "cell  [31m 2J " in text
     assert "a name with   and   in it" in text
     assert not set("\x1b\x9b\r\x07") & set(text)
 

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from labelmint.pool.advise import advise
 from labelmint.pool.images import Pool
 from labelmint.pool.label import label
 
-FEW = {"size": (24, 24), "threads": 1, "steps": 2}
+FEW: dict[str, Any] = {"size": (24, 24), "threads": 1, "steps": 2}
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +114,7 @@ def test_labels_of_a_test_part_alone_are_no_labels_to_learn_from(pool: Path, tmp
     Image.fromarray(np.eye(24, dtype=np.uint8)).save(few / "labels" / "dark0.png")
     (few / "val.txt").write_text("dark0\n")
     lines: list[str] = []
-    advice = advise(pool, few, n=15, warn=lines.append, **FEW)  # type: ignore[arg-type]
+    advice = advise(pool, few, n=15, warn=lines.append, **FEW)
     assert "dark0" not in advice.names and "nothing is labelled yet" in advice.words[0]
     assert lines == [f"{pool}: 1 images are of the test part of the labelled data and are left out"]
 
@@ -124,7 +125,7 @@ def test_many_images_are_not_parted_into_more_clusters_than_may_be_asked_for(
     """Medoids are chosen among 4,000 images: 6 here."""
     monkeypatch.setattr("labelmint.metrics.medoids._MOST", 6)
     monkeypatch.setattr("labelmint.pool.advise._MOST_CLUSTERS", 5)
-    advice = advise(pool, n=12, **FEW)  # type: ignore[arg-type]
+    advice = advise(pool, n=12, **FEW)
     assert len(set(advice.names)) == 12 and len(advice.clusters) == 5
 
 
@@ -139,7 +140,7 @@ def test_all_damaged_images_are_named_at_once(pool: Path, tmp_path: Path) -> Non
             f"{damaged} of 16 images can't be read: {names}{more}; mend these files, or move them out"
         )
         with pytest.raises(InputError, match=f"{told}.*The first: .*dark1.png"):
-            advise(tmp_path, n=2, **FEW)  # type: ignore[arg-type]
+            advise(tmp_path, n=2, **FEW)
 
 
 @pytest.mark.parametrize(
@@ -158,5 +159,5 @@ def test_all_damaged_images_are_named_at_once(pool: Path, tmp_path: Path) -> Non
 )
 def test_bad_requests_are_refused(pool: Path, tmp_path: Path, more: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        advise(pool, out=tmp_path / "advice", **{**FEW, **more})  # type: ignore[arg-type]
+        advise(pool, out=tmp_path / "advice", **{**FEW, **more})
     assert not (tmp_path / "advice").exists()

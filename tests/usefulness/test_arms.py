@@ -133,7 +133,7 @@ def test_images_are_seen_as_they_are_and_spread_unless_all_are_spread() -> None:
 def test_images_that_are_spread_are_mapped_where_memory_does_not_hold_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As the images are that they are made from."""
+    """The images that they are made from are mapped, too."""
     plain, recipe = replace(ground(), folder=tmp_path), STRONG.model_copy(update={"normalize": True})
     held = plain.to_train(plain.training, STRONG), plain.seen(recipe).training
     monkeypatch.setattr("labelmint.datasets.keeping.available_memory", lambda device: 0)

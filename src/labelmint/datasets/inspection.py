@@ -5,7 +5,6 @@ Every pair is loaded once, a few of them ahead; files that can't be read are fin
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -21,12 +20,10 @@ from labelmint.datasets.oddities import TRAILING_NUMBER
 from labelmint.datasets.splits import Split, group_of, split_of
 from labelmint.datasets.tally import Keeps, Tally, add
 from labelmint.datasets.token_grid import check_grid, kept_as_written, kept_objects
-from labelmint.errors import InputError
+from labelmint.errors import InputError, printable
 from labelmint.types import AnnotatedImage, Array, DataSet, Finding
 
 __all__ = ["TRAILING_NUMBER", "ClassCount", "Inspection", "inspect"]
-
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,11 +48,6 @@ class ClassCount:
     objects_at_size: int | None = None
     objects_kept: int | None = None
     boxes: int | None = None
-
-
-def _on_a_line(text: str) -> str:
-    """A text without control characters: names come from users' files, and a terminal would obey them."""
-    return _CONTROLS.sub(" ", text)
 
 
 def _by(size: tuple[int, int]) -> str:
@@ -116,13 +108,13 @@ class Inspection:
         )
         what = "pairs" if self.labelled else "images without labels"
         lines = [
-            f"{_on_a_line(self.source)}: format {self.format}, {self.pairs} {what}, {self.readable} readable ({parts})",
+            f"{printable(self.source)}: format {self.format}, {self.pairs} {what}, {self.readable} readable ({parts})",
             f"images: {_by(self.smallest)}{spread}; {kinds}"
             if self.readable
             else "images: none could be read",
             *(self._labels() if self.labelled else ()),
         ]
-        odd = [f"  {finding.kind}: {_on_a_line(finding.text)}" for finding in self.findings]
+        odd = [f"  {finding.kind}: {printable(finding.text)}" for finding in self.findings]
         return "\n".join([*lines, *(["what is odd:", *odd] if odd else ["nothing odd was found"])])
 
     def _labels(self) -> list[str]:
@@ -133,14 +125,14 @@ class Inspection:
 
     def _table(self) -> list[str]:
         """The classes, and where tokens are known what they keep of their objects."""
-        width = max([5, *(len(_on_a_line(count.name)) for count in self.classes)])
+        width = max([5, *(len(printable(count.name)) for count in self.classes)])
         head = f"  {'id':>5}  {'class':<{width}}  {'pixels':>14}  {'share':>7}  {'images':>7}  {'objects':>8}"
         rows = [head + ("" if self.boxes is None else f"  {'boxes':>8}") + self._kept()]
         for one in self.classes:
             if not one.pixels and not one.objects:  # named among the findings
                 continue
             row = (
-                f"  {one.id:>5}  {_on_a_line(one.name):<{width}}  {one.pixels:>14,}  {one.share:>7.2%}  "
+                f"  {one.id:>5}  {printable(one.name):<{width}}  {one.pixels:>14,}  {one.share:>7.2%}  "
                 f"{one.images:>7,}  {one.objects:>8,}"
             )
             row += "" if one.boxes is None else f"  {one.boxes:>8,}"

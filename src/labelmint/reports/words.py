@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import textwrap
 
+from labelmint.errors import printable
 from labelmint.reports.results import Figure, Results
 
 __all__ = ["headline", "interval", "number", "plain", "refusal", "summary"]
@@ -55,10 +56,8 @@ def interval(low: float | None, high: float | None) -> str:
 
 
 def plain(text: str) -> str:
-    """Text on one line without control characters: names come from users' files, and a terminal would obey
-    them.
-    """
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+    """Text on one line without control characters, and with single spaces."""
+    return " ".join(printable(text).split())
 
 
 def refusal(figure: Figure) -> str:
@@ -147,5 +146,5 @@ def _cut(text: str, columns: int = _COLUMNS, spaces: bool = False) -> str:
     """Text on one line of at most n columns; with `spaces`, runs of them (which align columns) are left
     as they are.
     """
-    line = "".join(sign if sign.isprintable() else " " for sign in text).rstrip() if spaces else plain(text)
+    line = printable(text).rstrip() if spaces else plain(text)
     return line if len(line) <= columns else line[: columns - 4].rstrip() + " ..."

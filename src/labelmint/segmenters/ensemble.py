@@ -157,7 +157,7 @@ def train_ensemble(
         mine = replace(learning, seed=_seed_of(learning.seed, place))
         network = _network(mine.channels, mine.classes, mine.config, mine.seed)
         if store.finished(part):
-            weights, about = store.load_or_refuse(part)
+            weights, about = store.load_part(part, store.removed(part))
             if about.get("key") != key:
                 raise InputError(
                     f"{folder / part}: was made from other data or settings; give another --ensemble, or remove it"

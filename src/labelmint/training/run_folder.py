@@ -29,6 +29,7 @@ from labelmint.storage import write_aside, write_json, write_text
 __all__ = ["FORMAT_VERSION", "RunFolder"]
 
 FORMAT_VERSION = 2  # 1: runs held sections of settings that their system had no use for
+_RESTORE = "restore it, or train again"
 
 
 def _write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
@@ -54,9 +55,7 @@ def _opened(path: Path) -> Iterator[Any]:
         with safe_open(path, framework="pt") as file:
             yield file
     except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(
-            f"{path}: the weight file is damaged ({error}); restore it, or train again"
-        ) from None
+        raise InputError(f"{path}: the weight file is damaged ({error}); {_RESTORE}") from None
 
 
 def _read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -104,13 +103,13 @@ class RunFolder:
             raise InputError(f"{self.path}: the run lacks {name}; train again with the same command")
         return self._json(file)
 
-    def _json(self, file: Path) -> dict[str, Any]:
+    def _json(self, file: Path, mend: str = _RESTORE) -> dict[str, Any]:
         try:
             content = json.loads(file.read_text(encoding="utf-8"))
         except (ValueError, UnicodeDecodeError) as error:
-            raise InputError(f"{file}: not valid JSON ({error}); restore it, or train again") from None
+            raise InputError(f"{file}: not valid JSON ({error}); {mend}") from None
         if not isinstance(content, dict):
-            raise InputError(f"{file}: expected a JSON object")
+            raise InputError(f"{file}: expected a JSON object; {mend}")
         return content
 
     # Parts --------------------------------------------------------------------------------------------------
@@ -131,29 +130,27 @@ class RunFolder:
         """Remove what a finished part no longer needs."""
         (self.path / part / "checkpoint.safetensors").unlink(missing_ok=True)
 
-    def load_part(self, part: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Weights and part.json of a finished part; raises InputError when a file is missing or damaged."""
-        about, file = self.read_json(f"{part}/part.json"), self.path / part / "weights.safetensors"
+    def load_part(self, part: str, mend: str = _RESTORE) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Weights and part.json of a finished part; raises InputError that says what mends it when a file is missing or
+        damaged.
+        """
+        if not self.finished(part):
+            raise InputError(f"{self.path}: the run lacks {part}/part.json; {mend}")
+        about, file = (
+            self._json(self.path / part / "part.json", mend),
+            self.path / part / "weights.safetensors",
+        )
         if not file.is_file():
-            raise InputError(
-                f"{self.path}: the run lacks {part}/weights.safetensors; restore it, or train again"
-            )
+            raise InputError(f"{self.path}: the run lacks {part}/weights.safetensors; {mend}")
         if _digest(file) != about.get("sha256"):
             raise InputError(
-                f"{file}: the weight file is damaged (its SHA-256 differs from part.json); restore it, or "
-                f"train again"
+                f"{file}: the weight file is damaged (its SHA-256 differs from part.json); {mend}"
             )
         return _read_tensors(file)[0], about
 
-    def load_or_refuse(self, part: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """The same for a command that trains a part where it is missing: the error says what to remove for that."""
-        try:
-            return self.load_part(part)
-        except InputError as error:
-            what = str(error).partition("; ")[0]
-            raise InputError(
-                f"{what}; remove {self.path / part}, and the same command trains it anew"
-            ) from None
+    def removed(self, part: str) -> str:
+        """What mends a damaged part, for a command that trains it where it is missing."""
+        return f"remove {self.path / part}, and the same command trains it anew"
 
     # Checkpoints --------------------------------------------------------------------------------------------
 

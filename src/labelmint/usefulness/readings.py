@@ -155,7 +155,7 @@ class _Reading(ABC):
         about = (*what, self.config.model_dump_json(), self.seed, self.bfloat16)
         store, part = RunFolder(self.trials), hashlib.sha256(repr(about).encode()).hexdigest()[:16]
         if store.finished(part):
-            weights, known = store.load_or_refuse(part)
+            weights, known = store.load_part(part, store.removed(part))
             segmenter.load_state_dict(weights)
             return Plateau(**{**known["end"], "phases": tuple(known["end"]["phases"])})
         end = train()
